@@ -86,6 +86,14 @@ void scale(Cpu, const T* x, T* y, std::int64_t n, double factor);
 template <class T>
 void scale(Cuda, const T* x, T* y, std::int64_t n, double factor);
 
+// y = x moved into [low, high]; NaN passes.
+template <class T>
+void clamp(Reference, const T* x, T* y, std::int64_t n, double low, double high);
+template <class T>
+void clamp(Cpu, const T* x, T* y, std::int64_t n, double low, double high);
+template <class T>
+void clamp(Cuda, const T* x, T* y, std::int64_t n, double low, double high);
+
 // y = value, everywhere.
 template <class T>
 void fill(Reference, T* y, std::int64_t n, double value);

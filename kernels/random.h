@@ -19,7 +19,7 @@ void dropout(Cpu, const T* x, T* y, std::int64_t n, float rate, const RandomKey&
 template <class T>
 void dropout(Cuda, const T* x, T* y, std::int64_t n, float rate, const RandomKey& key);
 
-// y uniform in [low, high), element i from the key's number i.
+// y uniform in [low, high) before it is rounded to T, element i from the key's number i.
 template <class T>
 void random_uniform(Reference, T* y, std::int64_t n, double low, double high, const RandomKey& key);
 template <class T>
