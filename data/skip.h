@@ -1,0 +1,16 @@
+// The policy OnBadImage::skip.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/image_folder.h"
+
+namespace roentgen::data {
+
+// Moves the samples that have a reason in `bad` to the list of skipped ones. Throws DataError naming a class
+// that lost its last sample.
+void remove_bad(ImageFolder& folder, const std::vector<std::optional<std::string>>& bad);
+
+}  // namespace roentgen::data
