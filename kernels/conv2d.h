@@ -8,6 +8,12 @@
 
 namespace roentgen::kernels {
 
+// How many windows of `window` elements, `stride` apart, fit into `extent`; none where one is larger than all
+// of it.
+constexpr std::int64_t windows(std::int64_t extent, std::int64_t window, std::int64_t stride) {
+  return extent < window ? 0 : (extent - window) / stride + 1;
+}
+
 // x [n, h, w, c], filters [k, r, s, c], y [n, out_h, out_w, k]. Cross-correlation, zero padding on both
 // sides.
 struct Conv2dShape {
@@ -17,8 +23,8 @@ struct Conv2dShape {
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t dilation_h = 1, dilation_w = 1;
 
-  std::int64_t out_h() const { return (h + 2 * pad_h - dilation_h * (r - 1) - 1) / stride_h + 1; }
-  std::int64_t out_w() const { return (w + 2 * pad_w - dilation_w * (s - 1) - 1) / stride_w + 1; }
+  std::int64_t out_h() const { return windows(h + 2 * pad_h, dilation_h * (r - 1) + 1, stride_h); }
+  std::int64_t out_w() const { return windows(w + 2 * pad_w, dilation_w * (s - 1) + 1, stride_w); }
   bool operator==(const Conv2dShape&) const = default;
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/conv2d.h"
 #include "kernels/device.h"
 #include "kernels/dtype.h"
 
@@ -17,8 +18,8 @@ struct Pool2dShape {
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t dilation_h = 1, dilation_w = 1;
 
-  std::int64_t out_h() const { return (h + 2 * pad_h - dilation_h * (kernel_h - 1) - 1) / stride_h + 1; }
-  std::int64_t out_w() const { return (w + 2 * pad_w - dilation_w * (kernel_w - 1) - 1) / stride_w + 1; }
+  std::int64_t out_h() const { return windows(h + 2 * pad_h, dilation_h * (kernel_h - 1) + 1, stride_h); }
+  std::int64_t out_w() const { return windows(w + 2 * pad_w, dilation_w * (kernel_w - 1) + 1, stride_w); }
 };
 
 // argmax [n, out_h, out_w, c]: iy * w + ix of the first maximum in row-major order; -1 where a window holds
