@@ -23,6 +23,7 @@ inline constexpr bool computes = std::is_same_v<D, kernels::Reference> || !std::
 // Calls f(tag, T{}) for x's device and floating type. Throws std::invalid_argument for others, naming the op.
 template <class F>
 void dispatch(const char* op, const Tensor& x, F&& f) {
+  if (!x.defined()) throw std::invalid_argument(std::string(op) + ": an input was never given a value");
   on(x.device(), [&](auto device) {
     using D = decltype(device);
     const auto with = [&]<class T>(T zero) {

@@ -98,12 +98,12 @@ struct ConvBlockOptions {
   Conv2dOptions conv;
   std::int64_t pool = 2;  // windows of pool x pool side by side; 1 leaves the pooling out
   double rate = 0;        // of dropout
-  RandomKey key;
+  RandomKey key = {};
 };
 // dropout(max_pool2d(relu(conv2d(x, filters, bias)))).
 Tensor conv_block(const Tensor& x, const Tensor& filters, const Tensor& bias,
                   const ConvBlockOptions& options = {});
-// dropout(relu(linear(x, w, bias))); x [n, in].
+// dropout(relu(linear(x, w, bias))).
 Tensor linear_block(const Tensor& x, const Tensor& w, const Tensor& bias, double rate = 0,
                     const RandomKey& key = {});
 

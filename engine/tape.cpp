@@ -24,6 +24,7 @@ void deliver(Node& node, Tensor gradient) {
                            to_string(gradient.shape()) + " for an input that takes " +
                            to_string(node.gradient_dtype) + " " + to_string(node.shape));
   }
+  node.lent = false;
   if (!node.has_gradient) {
     if (node.backward) {
       node.gradient = std::move(gradient);
@@ -47,11 +48,11 @@ void deliver(Node& node, Tensor gradient) {
 
 Node::~Node() {
   std::vector<std::shared_ptr<Node>> pending;
-  const auto take = [&pending](std::vector<std::shared_ptr<Node>>& inputs) {
-    for (auto& input : inputs) {
-      if (input) pending.push_back(std::move(input));
+  const auto take = [&pending](std::vector<std::shared_ptr<Node>>& owned) {
+    for (auto& node : owned) {
+      if (node) pending.push_back(std::move(node));
     }
-    inputs.clear();
+    owned.clear();
   };
   take(inputs);
   while (!pending.empty()) {
@@ -93,9 +94,53 @@ GradientSlot::GradientSlot(const Tensor& input)
 
 Tensor GradientSlot::make() const {
   if (!wanted_) return {};
-  if (leaf_ && leaf_->gradient.defined() && !leaf_->has_gradient) return leaf_->gradient;
+  if (leaf_ && leaf_->gradient.defined() && !leaf_->has_gradient && !leaf_->lent) {
+    leaf_->lent = true;
+    return leaf_->gradient;
+  }
   return Tensor(shape_, dtype_, device_);
 }
+
+Tensor GradientSlot::make_anyway() const {
+  return wanted_ ? make() : Tensor(shape_, dtype_, device_);
+}
+
+namespace {
+
+const Backward released = [](const Tensor&) -> std::vector<Tensor> {
+  throw std::invalid_argument("backward: this history was released by an earlier backward");
+};
+
+struct Older {
+  bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
+    return a->number < b->number;
+  }
+};
+
+// Nodes whose gradient is complete once they are on top. Gradients that an exception leaves waiting are
+// forgotten, so that they aren't taken for part of a later backward.
+class ReadyQueue {
+ public:
+  ReadyQueue() = default;
+  ReadyQueue(const ReadyQueue&) = delete;
+  ReadyQueue& operator=(const ReadyQueue&) = delete;
+  ~ReadyQueue() {
+    while (!queue_.empty()) pop();
+  }
+  bool empty() const { return queue_.empty(); }
+  void push(const std::shared_ptr<Node>& node) { queue_.push(node); }
+  const std::shared_ptr<Node>& top() const { return queue_.top(); }
+  void pop() {
+    queue_.top()->gradient = {};
+    queue_.top()->has_gradient = false;
+    queue_.pop();
+  }
+
+ private:
+  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, Older> queue_;
+};
+
+}  // namespace
 
 void backward(const Tensor& output, Tensor cotangent, bool keep_history) {
   if (!output.requires_grad())
@@ -107,22 +152,24 @@ void backward(const Tensor& output, Tensor cotangent, bool keep_history) {
     }
     cotangent = Tensor::full(output.shape(), 1, output.dtype(), output.device());
   }
+  if (cotangent.shape() != output.shape() || cotangent.dtype() != output.dtype() ||
+      cotangent.device() != output.device()) {
+    throw std::invalid_argument("backward: a cotangent " + to_string(cotangent.dtype()) + " " +
+                                to_string(cotangent.shape()) + " on " + to_string(cotangent.device()) +
+                                " for an output " + to_string(output.dtype()) + " " +
+                                to_string(output.shape()) + " on " + to_string(output.device()));
+  }
   const NoGrad no_grad;
-  const auto older = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
-    return a->number < b->number;
-  };
-  std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, decltype(older)> ready(
-      older);
-  deliver(*output.node(), cotangent);
+  ReadyQueue ready;
+  deliver(*output.node(), cotangent.detach());
   if (output.node()->backward) ready.push(output.node());
   while (!ready.empty()) {
     const std::shared_ptr<Node> node = ready.top();
-    ready.pop();
     std::vector<Tensor> gradients = node->backward(node->gradient);
-    if (gradients.size() != node->inputs.size())
-      throw std::logic_error("backward: an op gave too few gradients");
-    node->gradient = {};
-    node->has_gradient = false;
+    if (gradients.size() != node->inputs.size()) {
+      throw std::logic_error("backward: an op gave another number of gradients than it has inputs");
+    }
+    ready.pop();
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       const std::shared_ptr<Node>& input = node->inputs[i];
       if (!input || !gradients[i].defined()) continue;
@@ -131,9 +178,7 @@ void backward(const Tensor& output, Tensor cotangent, bool keep_history) {
       if (first && input->backward) ready.push(input);
     }
     if (!keep_history) {
-      node->backward = [](const Tensor&) -> std::vector<Tensor> {
-        throw std::invalid_argument("backward: this history was released by an earlier backward");
-      };
+      node->backward = released;
       node->inputs.clear();
     }
   }

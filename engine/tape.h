@@ -22,6 +22,7 @@ struct Node {
   DType gradient_dtype = DType::float32;
   Tensor gradient;
   bool has_gradient = false;  // false: `gradient`, if defined, is memory to be overwritten
+  bool lent = false;          // that memory is being written by a backward
   ~Node();                    // takes histories of any length apart with a loop
 };
 
@@ -44,13 +45,16 @@ class NoGrad {
 };
 
 // Where the gradient of an input will be written. For a leaf whose gradient memory waits to be overwritten
-// that memory itself, so that large weight gradients are written once and in place; else new memory.
+// that memory itself, so that large weight gradients are written once and in place; else new memory. An op
+// makes its slots in the order of its inputs: where one leaf stands twice, only the first gets its memory.
 class GradientSlot {
  public:
   explicit GradientSlot(const Tensor& input);
   bool wanted() const { return wanted_; }
   // Not initialised; undefined when not wanted.
   Tensor make() const;
+  // The same, but memory to be thrown away when not wanted: for kernels that write a gradient in any case.
+  Tensor make_anyway() const;
 
  private:
   bool wanted_ = false;

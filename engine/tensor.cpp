@@ -8,6 +8,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/tape.h"
+#include "kernels/cuda/context.h"
 #include "kernels/elementwise.h"
 #include "kernels/memory.h"
 
@@ -55,7 +56,9 @@ std::string to_string(const Device& device) {
   return on(device, [](auto tag) -> std::string {
     if constexpr (std::is_same_v<decltype(tag), kernels::Cpu>) return "cpu";
     if constexpr (std::is_same_v<decltype(tag), kernels::Reference>) return "reference";
-    return "cuda";
+    if constexpr (std::is_same_v<decltype(tag), kernels::Cuda>) {
+      return fmt::format("cuda:{}", tag.context->ordinal());
+    }
   });
 }
 
@@ -224,7 +227,9 @@ Tensor Tensor::detach() const {
   return t;
 }
 
-void Tensor::collect_gradient() { collect_gradient(Tensor{}); }
+void Tensor::collect_gradient() {
+  collect_gradient(Tensor{});
+}
 
 void Tensor::collect_gradient(Tensor gradient) {
   if (gradient.defined() && (gradient.shape() != shape_ || gradient.dtype() != dtype_)) {

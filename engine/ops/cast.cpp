@@ -9,11 +9,9 @@ namespace {
 
 Tensor convert(const Tensor& x, DType dtype) {
   Tensor y(x.shape(), dtype, x.device());
-  dispatch("cast", x, [&]<class From>(auto device, From) {
+  dispatch("cast", x, [&]<class D, class From>(D device, From) {
     dispatch("cast", y, [&]<class To>(auto, To) {
-      if constexpr (computes<decltype(device), To>) {
-        kernels::cast(device, x.data<From>(), y.data<To>(), x.size());
-      }
+      if constexpr (computes<D, To>) kernels::cast(device, x.data<From>(), y.data<To>(), x.size());
     });
   });
   return y;

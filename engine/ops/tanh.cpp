@@ -1,0 +1,22 @@
+#include "engine/dispatch.h"
+#include "engine/ops.h"
+#include "engine/tape.h"
+#include "kernels/elementwise.h"
+
+namespace roentgen::engine {
+
+Tensor tanh(const Tensor& x) {
+  Tensor y(x.shape(), x.dtype(), x.device());
+  dispatch("tanh", x, [&]<class T>(auto device, T) {
+    kernels::tanh_forward(device, x.data<T>(), y.data<T>(), x.size());
+  });
+  return record(y, {x}, [y](const Tensor& dy) -> std::vector<Tensor> {
+    Tensor dx(y.shape(), y.dtype(), y.device());
+    dispatch("tanh", y, [&]<class T>(auto device, T) {
+      kernels::tanh_backward(device, y.data<T>(), dy.data<T>(), dx.data<T>(), y.size());
+    });
+    return {dx};
+  });
+}
+
+}  // namespace roentgen::engine
