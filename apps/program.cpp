@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
+#include <iostream>
 #include <string>
 
 #include "apps/commands.h"
 #include "apps/errors.h"
+#include "model/error.h"
 
 namespace roentgen::apps {
 
@@ -48,6 +49,7 @@ int run_program(int argc, char** argv) {
         } catch (const CLI::ParseError& error) {
           if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
             code = program.exit(error);  // --help, --version
+            if (!std::cout.flush()) throw model::IoError("cannot write to standard output");
             return;
           }
           const auto used = program.get_subcommands();

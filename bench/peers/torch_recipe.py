@@ -13,6 +13,7 @@ Examples: torch_recipe.py --run runs/real --seed 0
 import argparse
 import json
 import math
+import os
 import time
 
 import numpy as np
@@ -23,7 +24,7 @@ from PIL import Image
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--run", required=True, help="folder of a Roentgen run (args.json names data, size and split)")
+    p.add_argument("--run", required=True, help="folder of a Roentgen run (args.json names data, size, classes and split; run where --data is valid)")
     p.add_argument("--epochs", type=int, default=20)
     p.add_argument("--batch", type=int, default=16)
     p.add_argument("--seed", type=int, default=0)
@@ -123,15 +124,18 @@ def main():
     torch.manual_seed(a.seed)
     rng = np.random.default_rng(a.seed)
     args = json.load(open(a.run + "/args.json"))
-    split, size = args["split"], args["image_size"]
+    size, resize = args["arguments"]["image_size"], args["arguments"]["resize"]
+    root = args["arguments"]["data"]
+    root = root + "/train" if os.path.isdir(root + "/train") else root
     dtype = torch.float64 if a.init else torch.float32
 
     def tensors(part):
-        x = torch.from_numpy(read([s["path"] for s in part], size, args["resize"]))
-        return x, torch.tensor([s["label"] for s in part])
+        paths = args["split"][part]
+        x = torch.from_numpy(read([os.path.join(root, p) for p in paths], size, resize))
+        return x, torch.tensor([args["classes"].index(p.split("/")[0]) for p in paths])
 
     start = time.perf_counter()
-    x, y = tensors(split["train"])
+    x, y = tensors("train")
     net = Net(size, drop=not a.init).to(dtype).to(memory_format=torch.channels_last)
     optimizer = KerasAdam(net.parameters()) if a.adam == "keras" else torch.optim.Adam(net.parameters(), 1e-3, eps=1e-7)
 
@@ -153,7 +157,7 @@ def main():
         print(json.dumps({"losses": losses}))
         return
 
-    xv, yv = tensors(split["validation"])
+    xv, yv = tensors("val")
     run = torch.compile(net) if a.compile else net
     history, step_ms = [], []
     for epoch in range(a.epochs):
