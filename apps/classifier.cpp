@@ -14,6 +14,10 @@ Classifier load_classifier(const std::filesystem::path& weights, const DeviceArg
     throw model::CheckpointError(fmt::format("cannot use '{}': {}", weights.string(), reason));
   };
   const engine::Device opened = device.open();
+  std::error_code unknown;
+  if (std::filesystem::is_directory(weights, unknown)) {
+    refuse("it is a folder; give a file in it, such as best.safetensors");
+  }
   const auto checkpoint = model::Checkpoint::load(weights);
   const model::CheckpointInfo& info = checkpoint.info();
   const model::Preprocessing& preprocessing = info.preprocessing;

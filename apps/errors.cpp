@@ -59,6 +59,10 @@ int guarded(const std::function<void()>& body, const bool& debug) {
     code = exit_code_of(error);
     if (debug) message += fmt::format(" [{}]", type_name(error));
   }
+  // Names of files may hold line ends and terminal controls.
+  for (char& c : message) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = c == '\n' ? ' ' : '?';
+  }
   std::fputs(fmt::format("roentgen: {}\n", message).c_str(), stderr);
   return code;
 }

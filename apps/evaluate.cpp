@@ -39,11 +39,13 @@ struct EvaluateArgs {
     options.add("--data", data, "Folder with test/CLASS/*, or with CLASS/*");
     options.add("--train-data", train_data, "Folder trained on, to leave out images that are in both");
     options.add("--predictions", predictions, "Write a CSV file with the probabilities of every image");
-    options.add("-b,--batch-size", batch_size, "Images at a time")->check(CLI::Range(1, 1 << 20));
+    options.add("-b,--batch-size", batch_size, "Images at a time")->check(between(1, 1 << 20));
     device.add_to(options);
     options.add("-j,--workers", workers, "Threads that decode images, 0 for all processors")
-        ->check(CLI::Range(0, 1024));
-    options.add("--memory-budget", memory_budget, "Memory for decoded images, 4GB for example; more streams from disk")
+        ->check(between(0, 1024));
+    options
+        .add("--memory-budget", memory_budget,
+             "Memory for decoded images, 4GB for example; more streams from disk")
         ->transform(CLI::AsSizeValue(false))
         ->option_text("SIZE [2GB]");
     options.add("--on-bad-image", on_bad_image, "What a broken image does: error or skip")

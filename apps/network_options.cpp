@@ -14,13 +14,13 @@ namespace roentgen::apps {
 
 void NetworkArgs::add_to(Options& options) {
   options.add("--image-size", image_size, "Height and width the images are resized to")
-      ->check(CLI::Range(1, 8192));
+      ->check(between(1, 8192));
   options.add("--filters", filters, "Filters of each convolution, one block per number")
       ->delimiter(',')
-      ->check(CLI::Range(1, 65536));
-  options.add("--dense", dense, "Units of the dense layer")->check(CLI::Range(1, 1 << 20));
+      ->check(between(1, 65536));
+  options.add("--dense", dense, "Units of the dense layer")->check(between(1, 1 << 20));
   options.add("--dropout", dropout, "One dropout rate for all layers, 0 for none [0.23, 0.25, 0.25, 0.4]")
-      ->check(CLI::Range(0.0, 0.999));
+      ->check(between(0.0, 0.999));
 }
 
 model::Sequential NetworkArgs::network(std::int64_t classes) const {
@@ -31,7 +31,9 @@ model::Sequential NetworkArgs::network(std::int64_t classes) const {
     options.dense_dropout = *dropout;
   }
   try {
-    return model::xray_cnn(options);
+    model::Sequential net = model::xray_cnn(options);
+    net.parameter_count();  // throws where they are more than can be counted
+    return net;
   } catch (const std::invalid_argument& error) {
     throw UsageError(fmt::format("--image-size {} does not fit {} blocks of --filters: {}", image_size,
                                  filters.size(), error.what()));
@@ -44,7 +46,7 @@ void DeviceArgs::add_to(Options& options) {
       ->transform(CLI::Transformer(std::map<std::string, std::string>{
           {"fp32", "float32"}, {"fp64", "float64"}, {"double", "float64"}, {"bf16", "bfloat16"}}))
       ->check(CLI::IsMember({"float32", "float64", "bfloat16"}));
-  options.add("--threads", threads, "Threads that compute, 0 for all processors")->check(CLI::Range(0, 1024));
+  options.add("--threads", threads, "Threads that compute, 0 for all processors")->check(between(0, 1024));
 }
 
 engine::DType DeviceArgs::dtype() const {

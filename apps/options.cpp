@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <utility>
 
 #include "apps/errors.h"
@@ -48,8 +50,7 @@ json Options::to_json(float value) {
   return std::stod(fmt::format("{}", value));
 }
 
-CLI::Option* Options::enter(CLI::Option* option, const std::string& placeholder,
-                            std::function<json()> read) {
+CLI::Option* Options::enter(CLI::Option* option, const std::string& placeholder, std::function<json()> read) {
   const std::string key = key_of(option->get_lnames().at(0));
   entries_.push_back({key, option, std::move(read)});
   const std::string fallback = option->get_default_str();
@@ -143,6 +144,48 @@ std::string Options::flag_name(const std::string& key) {
   std::string name = "--" + key;
   std::replace(name.begin(), name.end(), '_', '-');
   return name;
+}
+
+namespace {
+
+template <class T>
+CLI::Validator number_check(T least, T most, const std::string& wanted) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        T value{};
+        const bool number = CLI::detail::lexical_cast(text, value);
+        return number && value >= least && value <= most ? ""
+                                                         : fmt::format("takes {}, not '{}'", wanted, text);
+      },
+      "");
+}
+
+}  // namespace
+
+CLI::Validator between(double least, double most) {
+  return number_check(least, most, fmt::format("a number from {} to {}", least, most));
+}
+
+CLI::Validator between(int least, int most) {
+  return number_check(least, most, fmt::format("a whole number from {} to {}", least, most));
+}
+
+CLI::Validator at_least(double least) {
+  return number_check(least, std::numeric_limits<double>::max(),
+                      fmt::format("a number of {} or more", least));
+}
+
+CLI::Validator unsigned_number() {
+  return CLI::Validator(
+      [](std::string& text) {
+        std::uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        return error == std::errc() && end == text.data() + text.size()
+                   ? ""
+                   : fmt::format("takes a whole number from 0 to {}, not '{}'",
+                                 std::numeric_limits<std::uint64_t>::max(), text);
+      },
+      "");
 }
 
 }  // namespace roentgen::apps

@@ -87,4 +87,11 @@ class Options {
   std::vector<Entry> entries_;
 };
 
+// Checks of a number, which its option refuses with one sentence. CLI11's own let nan and, of unsigned
+// numbers, -1 pass.
+CLI::Validator between(double least, double most);
+CLI::Validator between(int least, int most);
+CLI::Validator at_least(double least);
+CLI::Validator unsigned_number();  // decimal, below 2^64
+
 }  // namespace roentgen::apps

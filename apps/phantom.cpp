@@ -28,13 +28,12 @@ struct PhantomArgs {
   void add_to(Options& options) {
     options.add("--output", output, "Folder to write train/CLASS/*.png and test/CLASS/*.png to");
     options.add("--train-per-class", train_per_class, "Images per class to train on")
-        ->check(CLI::Range(0, 1000000));
+        ->check(between(0, 1000000));
     options.add("--test-per-class", test_per_class, "Images per class to test on")
-        ->check(CLI::Range(0, 1000000));
-    options.add("--size", size, "Height and width")->check(CLI::Range(32, 4096));
-    options.add("--seed", seed, "Of everything that is drawn");
-    options.add("-j,--workers", workers, "Threads that draw, 0 for all processors")
-        ->check(CLI::Range(0, 1024));
+        ->check(between(0, 1000000));
+    options.add("--size", size, "Height and width")->check(between(32, 4096));
+    options.add("--seed", seed, "Of everything that is drawn")->check(unsigned_number());
+    options.add("-j,--workers", workers, "Threads that draw, 0 for all processors")->check(between(0, 1024));
     options.flag("--exist-ok", exist_ok, "Overwrite files of the same names");
     options.flag("--quiet", quiet, "No progress on stderr");
   }

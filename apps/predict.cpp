@@ -16,6 +16,7 @@
 #include "apps/console.h"
 #include "apps/errors.h"
 #include "data/error.h"
+#include "data/file.h"
 #include "data/image.h"
 #include "data/parallel.h"
 #include "model/trainer.h"
@@ -44,23 +45,28 @@ struct PredictArgs {
     options.positional("paths", paths, "Images, folders of images, or patterns such as 'scans/*.png'");
     options.add("--weights", weights, "Checkpoint of a training run");
     options.add("-k,--topk", topk, "Only the so many most probable classes, 0 for all")
-        ->check(CLI::Range(0, 1 << 20));
-    options.add("-b,--batch-size", batch_size, "Images at a time")->check(CLI::Range(1, 1 << 20));
+        ->check(between(0, 1 << 20));
+    options.add("-b,--batch-size", batch_size, "Images at a time")->check(between(1, 1 << 20));
     device.add_to(options);
     options.add("-j,--workers", workers, "Threads that decode images, 0 for all processors")
-        ->check(CLI::Range(0, 1024));
+        ->check(between(0, 1024));
     options.flag("--json", json, "One JSON array");
     options.flag("--csv", csv, "Rows of CSV: file, predicted class, a column per class (all of them)");
   }
 };
 
-// All files below a folder, sorted; hidden ones left out.
+// All files below a folder, sorted; hidden ones left out. Throws data::DataError if not all can be listed.
 std::vector<std::string> files_below(const fs::path& folder) {
   std::vector<std::string> files;
-  for (auto it = fs::recursive_directory_iterator(folder); it != fs::recursive_directory_iterator(); ++it) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     const bool hidden = it->path().filename().native().front() == '.';
     if (hidden && it->is_directory()) it.disable_recursion_pending();
     if (!hidden && !it->is_directory()) files.push_back(it->path().string());
+  }
+  if (error) {
+    throw data::DataError(
+        fmt::format("cannot list all of the folder '{}': {}", data::printable(folder), error.message()));
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -69,8 +75,9 @@ std::vector<std::string> files_below(const fs::path& folder) {
 // The files that a path stands for, in order; a pattern without match stands for itself, and will fail.
 std::vector<std::string> expand(const std::vector<std::string>& paths) {
   std::vector<std::string> files;
+  std::error_code error;  // of a path that may not be looked at; to read it will fail and say why
   const auto add = [&](const std::string& path) {
-    if (!fs::is_directory(path)) {
+    if (!fs::is_directory(path, error)) {
       files.push_back(path);
       return;
     }
@@ -78,7 +85,7 @@ std::vector<std::string> expand(const std::vector<std::string>& paths) {
     files.insert(files.end(), below.begin(), below.end());
   };
   for (const std::string& path : paths) {
-    if (fs::exists(path) || path.find_first_of("*?[") == std::string::npos) {
+    if (fs::exists(path, error) || path.find_first_of("*?[") == std::string::npos) {
       add(path);
       continue;
     }
@@ -157,11 +164,11 @@ std::size_t shown_classes(const PredictArgs& args, std::size_t classes) {
 
 std::string as_text(const Result& result, const Classifier& classifier, std::size_t shown) {
   if (!result.error.empty()) return "";
-  std::string text = result.file + ":";
+  std::string text = data::printable(std::string_view(result.file)) + ":";
   const auto ranking = result.ranking();
   for (std::size_t i = 0; i < shown; ++i) {
-    text +=
-        fmt::format("  {} {:.1f}%", classifier.classes[ranking[i]], 100 * result.probabilities[ranking[i]]);
+    text += fmt::format("  {} {:.1f}%", data::printable(std::string_view(classifier.classes[ranking[i]])),
+                        100 * result.probabilities[ranking[i]]);
   }
   return text + "\n";
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "data/file.h"
+
 namespace roentgen::apps {
 
 namespace {
@@ -80,7 +82,9 @@ std::string confusion_report(const model::Predictions& predictions, const std::v
   return counts + "\n" + shares;
 }
 
-std::string full_report(const model::Predictions& predictions, const std::vector<std::string>& classes) {
+std::string full_report(const model::Predictions& predictions, const std::vector<std::string>& names) {
+  std::vector<std::string> classes;  // as they can stand on a line
+  for (const std::string& name : names) classes.push_back(data::printable(std::string_view(name)));
   const std::int64_t n = predictions.size(), correct = model::correct_count(predictions);
   const auto interval = model::wilson_interval(correct, n);
   const auto auc = model::mean_roc_auc(predictions);

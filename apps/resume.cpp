@@ -80,7 +80,8 @@ RunFolder output_folder(const TrainArgs& args, const std::optional<ResumePoint>&
 
 void require_same_data(const ResumePoint& resumed, const nlohmann::json& data) {
   const nlohmann::json& arguments = resumed.checkpoint.info().arguments;
-  if (arguments.contains("data") && arguments["data"].value("hash", "") == data["hash"]) return;
+  const auto known = arguments.find("data");
+  if (known != arguments.end() && known->contains("hash") && known->at("hash") == data["hash"]) return;
   throw data::DataError(
       fmt::format("the training images are not those that the run in '{}' began with; give their folder with "
                   "--data, or start a new run from its weights with --init",

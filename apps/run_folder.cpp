@@ -50,6 +50,7 @@ void RunFolder::clear() const {
 void RunFolder::continue_from(const RunFolder& other) const {
   std::error_code error;
   if (fs::equivalent(path, other.path, error)) return;
+  clear();
   const auto take = [](const fs::path& from, const fs::path& to) {
     if (fs::exists(from)) fs::copy_file(from, to, fs::copy_options::overwrite_existing);
   };

@@ -27,7 +27,7 @@ struct SummaryArgs {
   void add_to(Options& options) {
     options.add("--weights", weights, "Show the network of this checkpoint");
     network.add_to(options);
-    options.add("--classes", classes, "Classes to tell apart")->check(CLI::Range(2, 1 << 20));
+    options.add("--classes", classes, "Classes to tell apart")->check(between(2, 1 << 20));
   }
 };
 

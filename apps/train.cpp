@@ -50,9 +50,11 @@ std::uint64_t room_needed(const model::Sequential& net, const engine::Optimizer&
   return 2 * (weights + state) + 2 * weights + (std::uint64_t{4} << 20);
 }
 
-ordered_json names_of(const data::ImageFolder& folder) {
+// Of samples or of skipped files.
+template <class Named>
+ordered_json names_of(const std::vector<Named>& files) {
   ordered_json names = ordered_json::array();
-  for (const data::Sample& sample : folder.samples) names.push_back(sample.name);
+  for (const Named& file : files) names.push_back(file.name);
   return names;
 }
 
@@ -76,7 +78,6 @@ class Training {
   void save(const std::filesystem::path& file, const model::TrainState& state, const model::Sequential& net,
             const engine::Optimizer* optimizer) const;
   void print_result(const model::TrainState& state, model::StopReason reason, double seconds) const;
-  void note_skipped(const TrainingData& data) const;
 
   TrainArgs& args_;
   std::optional<ResumePoint> resumed_;
@@ -107,10 +108,8 @@ ordered_json Training::arguments_json(const TrainingFolders& folders, const engi
                   {"class_counts", folders.all.class_counts()},
                   {"train_images", folders.train.samples.size()},
                   {"val_images", folders.val.samples.size()}};
-  json["split"] = {{"train", names_of(folders.train)}, {"val", names_of(folders.val)}};
-  ordered_json skipped = ordered_json::array();
-  for (const auto& file : folders.all.skipped) skipped.push_back(file.name);
-  json["skipped"] = std::move(skipped);
+  json["split"] = {{"train", names_of(folders.train.samples)}, {"val", names_of(folders.val.samples)}};
+  json["skipped"] = names_of(folders.all.skipped);
   return json;
 }
 
@@ -124,7 +123,7 @@ void Training::print_plan(const TrainingFolders& folders, const model::Sequentia
       fmt::format("\nWould train on {} images and validate with {}, {} steps in {} epochs on {}, into '{}'\n",
                   n, folders.val.samples.size(), steps * args_.epochs, args_.epochs,
                   engine::to_string(device), run_.path.string()));
-  print(options_.values().dump(2) + "\n");
+  print_json(options_.values());
 }
 
 model::CheckpointInfo Training::checkpoint_info(const model::TrainState& state) const {
@@ -149,14 +148,6 @@ void Training::save(const std::filesystem::path& file, const model::TrainState& 
                     const model::Sequential& net, const engine::Optimizer* optimizer) const {
   model::require_finite_weights(net, state);
   model::save_checkpoint(file, checkpoint_info(state), net, optimizer);
-}
-
-void Training::note_skipped(const TrainingData& data) const {
-  const auto say = [](const data::Dataset& set) {
-    for (const auto& file : set.folder().skipped) note(fmt::format("roentgen: skipped: {}", file.reason));
-  };
-  say(data.train_set());
-  if (data.val_set()) say(*data.val_set());
 }
 
 void Training::print_result(const model::TrainState& state, model::StopReason reason, double seconds) const {
@@ -221,6 +212,10 @@ void Training::run() {
     resumed_->checkpoint.restore(net);
     resumed_->checkpoint.restore(*optimizer);
     state = resumed_->state;
+    if (state.epoch() >= args_.epochs) {
+      note(fmt::format("roentgen: the run already has its {} epochs; train it on with more --epochs",
+                       state.epoch()));
+    }
   }
 
   const std::int64_t images = std::ssize(folders.train.samples);
@@ -241,15 +236,27 @@ void Training::run() {
 
   catch_stop_signals();
   run_.require_room(room_needed(net, *optimizer));
-  const ordered_json arguments = arguments_json(folders, device);
+  ordered_json arguments = arguments_json(folders, device);
+  // Files that are no images show when they are listed, broken images when they are decoded.
+  std::vector<data::SkippedFile> skipped = folders.all.skipped;
   TrainingData data(std::move(folders), args_, decoding_progress(args_.quiet));
-  note_skipped(data);
+  for (const data::Dataset* set : {&data.train_set(), data.val_set()}) {
+    if (set) skipped.insert(skipped.end(), set->folder().skipped.begin(), set->folder().skipped.end());
+  }
+  for (const data::SkippedFile& file : skipped) note(fmt::format("roentgen: skipped: {}", file.reason));
+  arguments["skipped"] = names_of(skipped);
+  if (!data.val_set() && args_.val_split > 0 && !args_.quiet) {
+    note("roentgen: no class has two different images, so none is held out and no epoch is called the best");
+  }
   if (resumed_) {
     run_.continue_from(resumed_->folder);
   } else {
     run_.clear();
   }
   run_.write_arguments(arguments);
+  // In a folder of its own the run can be gone on with at once, and has a last state if nothing is left to
+  // do.
+  if (resumed_ && !std::filesystem::exists(run_.last())) save(run_.last(), state, net, optimizer.get());
 
   model::CsvLog log(run_.metrics(), run_.steps(), net.dtype() == engine::DType::float64 ? 17 : 9);
   model::CheckpointSaver saver(

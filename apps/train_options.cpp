@@ -13,56 +13,53 @@ namespace {
 const std::set<std::string> passing = {"data",    "output",        "name",       "init",         "resume",
                                        "threads", "workers",       "dry_run",    "exist_ok",     "quiet",
                                        "json",    "memory_budget", "save_every", "deterministic"};
-const std::set<std::string> changeable = {"epochs", "patience", "monitor", "device"};
+const std::set<std::string> changeable = {"epochs", "patience", "device"};
 
 }  // namespace
 
 void TrainArgs::add_to(Options& options) {
-  const CLI::Range share(0.0, 0.999), positive(1, 1 << 30);
+  const CLI::Validator share = between(0.0, 0.999), positive = between(1, 1 << 30);
   options.add("--data", data, "Folder with train/CLASS/*, or with CLASS/*");
   options.add("--output", output, "Folder of the run [runs/NAME]");
   options.add("--name", name, "Name of the run [date and time]");
   options.add("--epochs", epochs, "Epochs to train")->check(positive);
   options.add("-b,--batch-size", batch_size, "Images per step")->check(positive);
-  options.add("--lr", lr, "Learning rate")->check(CLI::NonNegativeNumber);
+  options.add("--lr", lr, "Learning rate")->check(at_least(0.0));
   options.add("--optimizer", optimizer, "adam, adamw or sgd")->check(CLI::IsMember({"adam", "adamw", "sgd"}));
   options.add("--beta1", beta1, "Adam's decay of the mean")->check(share);
-  options.add("--beta2", beta2, "Adam's decay of the variance")->check(CLI::Range(0.0, 0.999999999));
-  options.add("--epsilon", epsilon, "Adam's epsilon [1e-7 as Keras, 1e-8 as PyTorch]")
-      ->check(CLI::NonNegativeNumber);
+  options.add("--beta2", beta2, "Adam's decay of the variance")->check(between(0.0, 0.999999999));
+  options.add("--epsilon", epsilon, "Adam's epsilon [1e-7 as Keras, 1e-8 as PyTorch]")->check(at_least(0.0));
   options.add("--epsilon-mode", epsilon_mode, "keras: added before the bias correction; torch: after it")
       ->check(CLI::IsMember({"keras", "torch"}));
-  options.add("--weight-decay", weight_decay, "Of adamw [0.004] and sgd [0]")->check(CLI::NonNegativeNumber);
+  options.add("--weight-decay", weight_decay, "Of adamw [0.004] and sgd [0]")->check(at_least(0.0));
   options.add("--momentum", momentum, "Of sgd [0]")->check(share);
   options.flag("--nesterov", nesterov, "Nesterov's momentum for sgd");
   options.add("--schedule", schedule, "Of the learning rate: constant, cosine, exponential or step")
       ->check(CLI::IsMember({"constant", "cosine", "exponential", "step"}));
-  options.add("--warmup", warmup, "Steps over which the learning rate rises")->check(CLI::Range(0, 1 << 30));
+  options.add("--warmup", warmup, "Steps over which the learning rate rises")->check(between(0, 1 << 30));
   options.add("--decay-epochs", decay_epochs, "Epochs per factor --decay-rate (exponential, step)")
       ->check(positive);
   options.add("--decay-rate", decay_rate, "Factor of the exponential and step schedules")
-      ->check(CLI::Range(1e-9, 1.0));
-  options.add("--final-lr", final_lr, "Learning rate at the end of the cosine")
-      ->check(CLI::NonNegativeNumber);
+      ->check(between(1e-9, 1.0));
+  options.add("--final-lr", final_lr, "Learning rate at the end of the cosine")->check(at_least(0.0));
   options.add("--clip-norm", clip_norm, "Largest norm of all gradients together, 0 for any")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0.0));
   options.add("--val-split", val_split, "Share of the training images held out to choose the best epoch")
       ->check(share);
-  options.add("--seed", seed, "Of everything that is drawn");
+  options.add("--seed", seed, "Of everything that is drawn")->check(unsigned_number());
   network.add_to(options);
   device.add_to(options);
   options.add("-j,--workers", workers, "Threads that decode images, 0 for all processors")
-      ->check(CLI::Range(0, 1024));
+      ->check(between(0, 1024));
   options.add("--augment", augment, "none, or keras: random affine maps as ImageDataGenerator draws them")
       ->check(CLI::IsMember({"none", "keras"}));
   options.add("--rotation", ranges.rotation, "Augmentation: largest turn in degrees")
-      ->check(CLI::Range(0.0, 180.0));
+      ->check(between(0.0, 180.0));
   options.add("--height-shift", ranges.height_shift, "Augmentation: largest shift, share of the height")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(between(0.0, 1.0));
   options.add("--width-shift", ranges.width_shift, "Augmentation: largest shift, share of the width")
-      ->check(CLI::Range(0.0, 1.0));
-  options.add("--shear", ranges.shear, "Augmentation: largest shear in degrees")
-      ->check(CLI::Range(0.0, 89.0));
+      ->check(between(0.0, 1.0));
+  options.add("--shear", ranges.shear, "Augmentation: largest shear in degrees")->check(between(0.0, 89.0));
   options.add("--zoom", ranges.zoom, "Augmentation: zooms between 1 - ZOOM and 1 + ZOOM")->check(share);
   options.flag("--no-flip", no_flip, "Augmentation: never mirror");
   options.add("--resize", resize, "nearest (as Keras loads images) or antialias")
@@ -83,13 +80,15 @@ void TrainArgs::add_to(Options& options) {
       ->default_str("last")
       ->option_text("[PATH|auto]");
   options.add("--patience", patience, "Stop after so many epochs without a better one, 0 for never")
-      ->check(CLI::Range(0, 1 << 30));
+      ->check(between(0, 1 << 30));
   options.add("--monitor", monitor, "What makes an epoch the best: val_loss or val_accuracy")
       ->check(CLI::IsMember({"val_loss", "val_accuracy"}));
   options.add("--save-every", save_every, "Also save a checkpoint every so many steps, 0 for never")
-      ->check(CLI::Range(0, 1 << 30));
+      ->check(between(0, 1 << 30));
   options.flag("--exist-ok", exist_ok, "Overwrite the run in OUTPUT");
-  options.add("--memory-budget", memory_budget, "Memory for decoded images, 4GB for example; more streams from disk")
+  options
+      .add("--memory-budget", memory_budget,
+           "Memory for decoded images, 4GB for example; more streams from disk")
       ->transform(CLI::AsSizeValue(false))
       ->option_text("SIZE [2GB]");
   options.add("--on-bad-image", on_bad_image, "What a broken image does: error or skip")
@@ -108,6 +107,7 @@ void TrainArgs::check() const {
   }
   if (nesterov && momentum.value_or(0) == 0) refuse("--nesterov needs a --momentum above 0");
   if (optimizer == "adam" && weight_decay) refuse("--weight-decay is for --optimizer adamw or sgd, not adam");
+  if (epsilon && *epsilon == 0) refuse("--epsilon takes a number above 0");
   if (optimizer == "sgd" && epsilon) refuse("--epsilon is for --optimizer adam or adamw, not sgd");
   if (no_shuffle && sampling == "balanced") refuse("--no-shuffle and --sampling balanced exclude each other");
   if (val_split == 0 && patience > 0) {
@@ -134,8 +134,8 @@ std::unique_ptr<engine::Optimizer> TrainArgs::make_optimizer(const engine::Param
 
 engine::Schedule TrainArgs::make_schedule(std::int64_t steps_per_epoch) const {
   const std::int64_t total = epochs * steps_per_epoch, decay = decay_epochs * steps_per_epoch;
-  if (warmup > total) {
-    throw UsageError(fmt::format("--warmup {} is more than the {} steps of the training", warmup, total));
+  if (warmup > total || (warmup == total && schedule == "cosine")) {
+    throw UsageError(fmt::format("--warmup {} leaves nothing of the training's {} steps", warmup, total));
   }
   if (schedule == "cosine") return engine::cosine_schedule(lr, total, warmup, final_lr);
   engine::Schedule base = schedule == "exponential" ? engine::exponential_schedule(lr, decay, decay_rate)

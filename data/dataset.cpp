@@ -61,7 +61,7 @@ void Dataset::decode_all(bool keep) {
                                                       static_cast<std::size_t>(bytes))
                          : std::span(scratch));
         } catch (const DataError& error) {
-          if (options_.on_bad_image == OnBadImage::error) throw;
+          if (options_.on_bad_image == OnBadImage::error) throw not_skipped(error);
           bad[static_cast<std::size_t>(i)] = error.what();
         }
       },

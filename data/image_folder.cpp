@@ -39,14 +39,19 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-std::vector<fs::path> class_folders(const fs::path& dir) {
-  std::vector<fs::path> folders = visible_entries(dir);
-  std::erase_if(folders, [](const fs::path& path) { return !is_folder(path); });
-  return folders;
-}
-
 bool contains(const fs::path& outer, const fs::path& inner) {
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+// The folders in `dir`, without links up to one that holds `dir`: such a class would hold all the others.
+std::vector<fs::path> class_folders(const fs::path& dir) {
+  std::vector<fs::path> folders = visible_entries(dir);
+  std::error_code error;
+  const fs::path real = fs::canonical(dir, error);
+  std::erase_if(folders, [&](const fs::path& path) {
+    return !is_folder(path) || contains(fs::canonical(path, error), real);
+  });
+  return folders;
 }
 
 // Appends the files under `dir`, a class's folder or a folder in it. A link up to a folder that holds the
@@ -173,12 +178,16 @@ ImageFolder load_split(const fs::path& dir, Split split, OnBadImage on_bad_image
     try {
       inspect(folder.samples[static_cast<std::size_t>(i)]);
     } catch (const DataError& error) {
-      if (on_bad_image == OnBadImage::error) throw;
+      if (on_bad_image == OnBadImage::error) throw not_skipped(error);
       bad[static_cast<std::size_t>(i)] = error.what();
     }
   });
   remove_bad(folder, bad);
   return folder;
+}
+
+DataError not_skipped(const DataError& why) {
+  return DataError(fmt::format("{}; replace or remove it, or pass --on-bad-image skip", why.what()));
 }
 
 void remove_bad(ImageFolder& folder, const std::vector<std::optional<std::string>>& bad) {

@@ -19,7 +19,7 @@ void make_folder(const fs::path& folder, bool exist_ok) {
   if (error)
     throw IoError(fmt::format("cannot make the folder '{}': {}", printable(folder), error.message()));
   if (!empty && !exist_ok) {
-    throw IoError(fmt::format("'{}' already holds files; choose a new folder or allow to overwrite",
+    throw IoError(fmt::format("'{}' already holds files; choose a new folder, or overwrite with --exist-ok",
                               printable(folder)));
   }
 }

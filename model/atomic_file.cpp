@@ -20,6 +20,17 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
+  // A rename would put a file in place of a link, a device or a pipe: links are followed, the rest refused.
+  std::error_code none;
+  if (std::filesystem::is_symlink(target_, none)) {
+    const auto real = std::filesystem::canonical(target_, none);
+    if (!none) target_ = real;
+  }
+  const auto status = std::filesystem::status(target_, none);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    throw IoError(fmt::format("{}: cannot be written: it is {}", target_.string(),
+                              std::filesystem::is_directory(status) ? "a folder" : "no regular file"));
+  }
   // One name per target, so that what a killed run left behind is replaced and does not pile up.
   temporary_ = folder_of(target_) / fmt::format(".{}.tmp", target_.filename().string());
   ::unlink(temporary_.c_str());

@@ -9,7 +9,8 @@ namespace roentgen::model {
 
 // Collects bytes in a temporary beside `target` and moves it there on commit(): whoever reads `target`, at
 // any instant and after a crash, sees the old file or the new one. All errors are IoError, naming the file
-// and the system's reason; the temporary is removed and the old file left as it was.
+// and the system's reason; the temporary is removed and the old file left as it was. A link is followed; a
+// folder, device or pipe as target is an error.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path target);

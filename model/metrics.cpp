@@ -182,7 +182,7 @@ std::optional<double> roc_auc(const Predictions& predictions, std::int32_t posit
   double wins = 0;
   std::int64_t negatives = 0, positives = 0;
   for (auto group = order.begin(); group != order.end();) {
-    const auto end = std::find_if(group, order.end(), [&](auto i) { return score(i) != score(*group); });
+    const auto end = std::find_if(group + 1, order.end(), [&](auto i) { return score(i) != score(*group); });
     const std::int64_t up = std::count_if(group, end, is_positive), down = (end - group) - up;
     wins += static_cast<double>(up) * (static_cast<double>(negatives) + 0.5 * static_cast<double>(down));
     positives += up;

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cerrno>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <system_error>
@@ -123,8 +124,10 @@ Entry parse_entry(const std::string& name, const json& value, std::uint64_t data
   }
   const json& offsets = value["data_offsets"];
   if (!offsets.is_array() || offsets.size() != 2) throw std::invalid_argument("its offsets are not a pair");
-  entry.begin = whole(offsets[0], data_bytes);
-  entry.end = whole(offsets[1], data_bytes);
+  constexpr std::uint64_t any = std::numeric_limits<std::uint64_t>::max();
+  entry.begin = whole(offsets[0], any);
+  entry.end = whole(offsets[1], any);
+  if (entry.end > data_bytes) throw std::invalid_argument("the file ends before it; it may be cut short");
   const std::uint64_t size = entry.half ? 2 : engine::size_of(entry.dtype);
   const auto elements = static_cast<std::uint64_t>(engine::element_count(entry.shape));
   if (entry.begin > entry.end || entry.end - entry.begin != elements * size) {

@@ -12,7 +12,7 @@ Tensor conv_block(const Tensor& x, const Tensor& filters, const Tensor& bias,
                                       .pool = options.pool,
                                       .rate = static_cast<float>(options.rate),
                                       .key = options.key};
-  require(options.pool >= 1 && options.pool <= 15 && options.rate >= 0 && options.rate < 1,
+  require(options.pool >= 1 && options.pool <= 15 && shape.rate >= 0 && shape.rate < 1,
           "conv_block: takes pooling from 1 to 15 and a rate in [0, 1), not {} and {}", options.pool,
           options.rate);
   require(shape.out_h() >= 1 && shape.out_w() >= 1,

@@ -19,7 +19,7 @@ Tensor masked(const Tensor& x, double rate, const RandomKey& key) {
 }  // namespace
 
 Tensor dropout(const Tensor& x, double rate, const RandomKey& key) {
-  require(rate >= 0 && rate < 1, "dropout: takes a rate in [0, 1), not {}", rate);
+  require(rate >= 0 && static_cast<float>(rate) < 1, "dropout: takes a rate in [0, 1), not {}", rate);
   if (rate == 0) return x;
   return record(masked(x, rate, key), {x},
                 [rate, key](const Tensor& dy) -> std::vector<Tensor> { return {masked(dy, rate, key)}; });

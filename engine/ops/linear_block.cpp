@@ -9,7 +9,7 @@ namespace roentgen::engine {
 Tensor linear_block(const Tensor& x, const Tensor& w, const Tensor& bias, double rate, const RandomKey& key) {
   const kernels::LinearBlockShape shape{
       .linear = linear_shape("linear_block", x, w, bias), .rate = static_cast<float>(rate), .key = key};
-  require(rate >= 0 && rate < 1, "linear_block: takes a rate in [0, 1), not {}", rate);
+  require(shape.rate >= 0 && shape.rate < 1, "linear_block: takes a rate in [0, 1), not {}", rate);
   Shape y_shape = x.shape();
   y_shape.back() = shape.linear.out;
   Tensor y(y_shape, x.dtype(), x.device());

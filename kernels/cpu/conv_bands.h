@@ -75,11 +75,14 @@ inline constexpr std::int64_t overread = 64 / sizeof(E);
 template <class T, class E>
 const E* input_band(const Conv2dShape& s, const T* x, std::int64_t image, std::int64_t row, std::int64_t rows,
                     bool overreads) {
-  const T* from = x + image * s.h * s.w * s.c;
+  const std::int64_t size_of_image = s.h * s.w * s.c;
+  const T* from = x + image * size_of_image;
   const std::int64_t first = row * s.stride_h - s.pad_h;
   const std::int64_t height = (rows - 1) * s.stride_h + s.dilation_h * (s.r - 1) + 1;
   if constexpr (std::is_same_v<T, E>) {
-    const bool last = image == s.n - 1 && (first + height) * s.w * s.c + overread<E> > s.h * s.w * s.c;
+    // Small images end less than an overread before the batch does, not the last one alone.
+    const std::int64_t end = image * size_of_image + (first + height) * s.w * s.c;
+    const bool last = end + overread<E> > s.n * size_of_image;
     if (s.pad_h == 0 && s.pad_w == 0 && !(overreads && last)) return from + first * s.w * s.c;
   }
   const std::int64_t width = s.w + 2 * s.pad_w, size = height * width * s.c;

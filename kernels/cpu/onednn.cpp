@@ -23,7 +23,9 @@ using dnnl::memory;
 using Tag = memory::format_tag;
 
 const dnnl::engine& processor() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  // Never destroyed: the streams of the pool's threads end after every static object made later than the
+  // pool.
+  static const dnnl::engine& engine = *new dnnl::engine(dnnl::engine::kind::cpu, 0);
   return engine;
 }
 
@@ -124,14 +126,15 @@ Compiled compile(Pass pass, const Correlation& s, std::int64_t rows, const memor
           desc.scratchpad_desc()};
 }
 
-// Compiled primitives by shape and height; null where there is none. `packed` belongs to the shape: the
-// layout that its usual height chose.
+// Compiled primitives by shape, usual height and height; null where there is none. `packed` is the layout
+// that the usual height chose, null for that one itself: other heights of the same shape may choose another.
 template <class E>
-const Compiled* compiled(Pass pass, const Correlation& s, std::int64_t rows, const memory::desc* packed) {
+const Compiled* compiled(Pass pass, const Correlation& s, std::int64_t usual, std::int64_t rows,
+                         const memory::desc* packed) {
   static std::mutex mutex;
-  static std::map<std::tuple<Pass, Correlation, std::int64_t>, std::unique_ptr<Compiled>> known;
+  static std::map<std::tuple<Pass, Correlation, std::int64_t, std::int64_t>, std::unique_ptr<Compiled>> known;
   std::lock_guard lock(mutex);
-  const auto [place, is_new] = known.try_emplace({pass, s, rows});
+  const auto [place, is_new] = known.try_emplace({pass, s, usual, rows});
   if (is_new) try {
       place->second = std::make_unique<Compiled>(compile<E>(pass, s, rows, packed));
     } catch (const dnnl::error& error) {
@@ -164,7 +167,8 @@ memory::desc plain_filters(const Correlation& s, memory::data_type type) {
 template <class E>
 class OnednnForward final : public ForwardEngine<E> {
  public:
-  OnednnForward(const Correlation& shape, const Compiled& usual) : s_(shape), usual_(usual) {}
+  OnednnForward(const Correlation& shape, std::int64_t rows, const Compiled& usual)
+      : s_(shape), rows_(rows), usual_(usual) {}
 
   std::int64_t packed_size() const override {
     return static_cast<std::int64_t>((usual_.weights.get_size() + sizeof(E) - 1) / sizeof(E));
@@ -175,7 +179,7 @@ class OnednnForward final : public ForwardEngine<E> {
   std::int64_t out_pixel() const override { return s_.k; }
 
   void run(std::int64_t rows, const E* src, const E* packed, const float* bias, float* out) const override {
-    const Compiled* c = compiled<E>(Pass::forward, s_, rows, &usual_.weights);
+    const Compiled* c = compiled<E>(Pass::forward, s_, rows_, rows, &usual_.weights);
     if (!c) throw dnnl::error(dnnl_unimplemented, "a band of another height has no kernel");
     execute(*c, {{DNNL_ARG_SRC, at(c->src, src)},
                  {DNNL_ARG_WEIGHTS, at(c->weights, packed)},
@@ -185,13 +189,15 @@ class OnednnForward final : public ForwardEngine<E> {
 
  private:
   Correlation s_;
+  std::int64_t rows_;  // the usual height
   const Compiled& usual_;
 };
 
 template <class E>
 class OnednnGradient final : public GradientEngine<E> {
  public:
-  OnednnGradient(const Correlation& shape, const Compiled& usual) : s_(shape), usual_(usual) {}
+  OnednnGradient(const Correlation& shape, std::int64_t rows, const Compiled& usual)
+      : s_(shape), rows_(rows), usual_(usual) {}
 
   std::int64_t partial_size() const override {
     return static_cast<std::int64_t>((usual_.weights.get_size() + sizeof(float) - 1) / sizeof(float));
@@ -202,7 +208,7 @@ class OnednnGradient final : public GradientEngine<E> {
   bool dense() const override { return true; }
 
   void run(std::int64_t rows, const E* src, const E* d, std::int64_t, float* partial) const override {
-    const Compiled* c = compiled<E>(Pass::gradient, s_, rows, &usual_.weights);
+    const Compiled* c = compiled<E>(Pass::gradient, s_, rows_, rows, &usual_.weights);
     if (!c) throw dnnl::error(dnnl_unimplemented, "a band of another height has no kernel");
     const std::int64_t n = partial_size();
     float* own = scratch<float>(Slot::output, n);
@@ -214,13 +220,14 @@ class OnednnGradient final : public GradientEngine<E> {
 
  private:
   Correlation s_;
+  std::int64_t rows_;  // the usual height
   const Compiled& usual_;
 };
 
 template <class E>
 const Compiled* usual_compiled(Pass pass, const Correlation& shape, std::int64_t rows) {
   if (rows <= 0 || (std::is_same_v<E, bfloat16> && !onednn_has_bfloat16())) return nullptr;
-  return compiled<E>(pass, shape, rows, nullptr);
+  return compiled<E>(pass, shape, rows, rows, nullptr);
 }
 
 }  // namespace
@@ -234,13 +241,13 @@ template <class E>
 std::unique_ptr<ForwardEngine<E>> onednn_forward(const Correlation& shape, std::int64_t rows) {
   const Compiled* usual = usual_compiled<E>(Pass::forward, shape, rows);
   if (!usual) return nullptr;
-  return std::make_unique<OnednnForward<E>>(shape, *usual);
+  return std::make_unique<OnednnForward<E>>(shape, rows, *usual);
 }
 template <class E>
 std::unique_ptr<GradientEngine<E>> onednn_gradient(const Correlation& shape, std::int64_t rows) {
   const Compiled* usual = usual_compiled<E>(Pass::gradient, shape, rows);
   if (!usual) return nullptr;
-  return std::make_unique<OnednnGradient<E>>(shape, *usual);
+  return std::make_unique<OnednnGradient<E>>(shape, rows, *usual);
 }
 
 #else

@@ -190,6 +190,17 @@ TEST_F(Train, ResumesIntoAnotherFolder) {
   EXPECT_EQ(lines("part/steps.csv").size(), 11u);  // left as it was
 }
 
+// Else the old run's checkpoints would be taken for those of the one that took its place.
+TEST_F(Train, ResumingIntoAnotherRunsFolderLeavesNothingOfIt) {
+  ASSERT_EQ(run(small_train({"--output", "a", "--val-split", "0"})).code, 0);
+  ASSERT_EQ(run(small_train({"--output", "b", "--epochs", "3"})).code, 0);
+  // Nothing is left to be done: what is there was there before or taken over.
+  ASSERT_EQ(run({"train", "--resume", "a", "--output", "b", "--exist-ok", "--quiet"}).code, 0);
+  EXPECT_FALSE(exists("b/best.safetensors"));
+  EXPECT_EQ(lines("b/metrics.csv"), lines("a/metrics.csv"));
+  EXPECT_TRUE(read("b/last.safetensors") == read("a/last.safetensors"));
+}
+
 TEST_F(Train, ResumeAutoStartsOrGoesOn) {
   ASSERT_EQ(run(small_train({"--output", "whole"})).code, 0);
   ASSERT_EQ(run(small_train({"--output", "run", "--epochs", "1", "--resume", "auto"})).code, 0);
@@ -207,6 +218,10 @@ TEST_F(Train, AResumedRunKeepsItsOptionsAndData) {
   Outcome o = run({"train", "--resume", "run", "--batch-size", "5", "--quiet"});
   EXPECT_EQ(o.code, 2);
   EXPECT_THAT(o.err, HasSubstr("--batch-size 5 differs from the 4"));
+  // best.safetensors is the best by what was monitored.
+  o = run({"train", "--resume", "run", "--monitor", "val_accuracy", "--quiet"});
+  EXPECT_EQ(o.code, 2);
+  EXPECT_THAT(o.err, HasSubstr("--monitor \"val_accuracy\" differs from the \"val_loss\""));
   std::filesystem::remove(path("xrays/train/Covid/0000.png"));
   o = run({"train", "--resume", "run", "--epochs", "3", "--quiet"});
   EXPECT_EQ(o.code, 3);

@@ -43,6 +43,12 @@ TEST_F(Usage, MistakesOnTheCommandLine) {
   expect_error({"train", "--data", "x", "--epochs", "many"}, 2, "--epochs");
   expect_error({"train", "--data", "x", "--epochs", "0"}, 2, "--epochs");
   expect_error({"train", "--data", "x", "--dropout", "1"}, 2, "--dropout");
+  expect_error({"train", "--data", "x", "--lr", "nan"}, 2, "--lr: takes a number of 0 or more, not 'nan'");
+  expect_error({"train", "--data", "x", "--lr", "inf"}, 2, "--lr");
+  expect_error({"train", "--data", "x", "--val-split", "nan"}, 2, "from 0 to 0.999, not 'nan'");
+  expect_error({"train", "--data", "x", "--seed", "-1"}, 2, "--seed");
+  expect_error({"phantom", "--output", "p", "--seed", "18446744073709551616"}, 2, "--seed");
+  expect_error({"predict", "--weights", ".", "x.png"}, 4, "it is a folder");
   expect_error({"train", "--data", "x", "--optimizer", "magic"}, 2, "--optimizer");
   expect_error({"train", "--data", "x", "--momentum", "0.9"}, 2, "--optimizer sgd");
   expect_error({"train", "--data", "x", "--weight-decay", "0.1"}, 2, "adamw");
@@ -70,11 +76,17 @@ TEST_F(Usage, BadData) {
   const std::string whole = read("xrays/train/Normal/0003.png");
   write("xrays/train/Normal/0003.png", whole.substr(0, whole.size() / 2));
   expect_error(small_train({"--output", "run"}), 3, "0003.png");
+  expect_error(small_train({"--output", "run"}), 3, "--on-bad-image skip");
   EXPECT_FALSE(exists("run/last.safetensors"));
+  write("xrays/train/Covid/notes.txt", "no image");
   const Outcome skipped = run(small_train({"--output", "run", "--on-bad-image", "skip", "--exist-ok"}));
   EXPECT_EQ(skipped.code, 0);
   EXPECT_THAT(skipped.err, HasSubstr("skipped"));
   EXPECT_THAT(skipped.err, HasSubstr("0003.png"));
+  EXPECT_THAT(skipped.err, HasSubstr("notes.txt"));
+  EXPECT_EQ(nlohmann::json::parse(read("run/args.json"))["skipped"],
+            nlohmann::json({"Covid/notes.txt", "Normal/0003.png"}));
+  std::filesystem::remove(path("xrays/train/Covid/notes.txt"));
   std::filesystem::create_directory(path("xrays/train/Empty"));
   expect_error(small_train({"--output", "run2"}), 3, "Empty");
   write("one/Only/a.png", whole);

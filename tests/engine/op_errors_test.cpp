@@ -114,6 +114,11 @@ const std::vector<ErrorCase>& error_cases() {
          linear_block(zeros({2, 3}), zeros({4, 3}), {}, 1);
        },
        "rate in [0, 1), not 1"},
+      {"linear_block",
+       [] {
+         linear_block(zeros({2, 3}), zeros({4, 3}), {}, 0.999999999);  // 1 in float
+       },
+       "rate in [0, 1), not 0.999999999"},
       {"conv2d",
        [] {
          conv2d(zeros({1, 5, 5, 3}), zeros({2, 3, 3, 4}));

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "kernels/conv2d.h"
@@ -134,6 +136,25 @@ TEST(CpuConv2d, ImagesAreIndependent) {
   conv2d_forward<float>(Cpu{}, three, x.data(), f.data(), nullptr, all.data());
   conv2d_forward<float>(Cpu{}, one, x.data() + 2 * 20 * 20 * 8, f.data(), nullptr, last.data());
   EXPECT_TRUE(same_bits(last, {all.end() - static_cast<std::ptrdiff_t>(size), all.end()}));
+}
+
+// What lies behind a batch is not the caller's to give, and may be anything: NaN times a zero weight is NaN.
+TEST(CpuConv2d, ReadsNothingBehindTheBatch) {
+  for (const Conv2dShape& s : {Conv2dShape{2, 1, 16, 1, 4, 1, 1}, Conv2dShape{3, 3, 18, 3, 8, 3, 3}}) {
+    const std::int64_t inputs = s.n * s.h * s.w * s.c, outputs = s.n * s.out_h() * s.out_w() * s.k;
+    auto x = random_values<bfloat16>(inputs, 1);
+    const auto f = random_values<bfloat16>(s.k * s.r * s.s * s.c, 2);
+    testing::for_engines<bfloat16>([&](const char* engine) {
+      SCOPED_TRACE(engine + name(s));
+      auto alone = unwritten<bfloat16>(outputs), followed = unwritten<bfloat16>(outputs);
+      x.resize(static_cast<std::size_t>(inputs) + 64);
+      std::fill(x.begin() + inputs, x.end(), bfloat16(0.0f));
+      conv2d_forward<bfloat16>(Cpu{}, s, x.data(), f.data(), nullptr, alone.data());
+      std::fill(x.begin() + inputs, x.end(), bfloat16(std::numeric_limits<float>::quiet_NaN()));
+      conv2d_forward<bfloat16>(Cpu{}, s, x.data(), f.data(), nullptr, followed.data());
+      EXPECT_TRUE(same_bits(alone, followed));
+    });
+  }
 }
 
 // What the program tells its user must be what the kernels do.

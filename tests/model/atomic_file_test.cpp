@@ -124,8 +124,22 @@ TEST(AtomicFile, MissingFolder) {
 TEST(AtomicFile, FolderInThePlaceOfTheFile) {
   const Folder folder;
   std::filesystem::create_directories(folder / "a" / "b");
-  EXPECT_THAT(message_of<IoError>([&] { write_atomically(folder / "a", "x"); }), HasSubstr("rename failed"));
+  EXPECT_THAT(message_of<IoError>([&] { write_atomically(folder / "a", "x"); }), HasSubstr("it is a folder"));
   EXPECT_EQ(entries(folder.path()), 1u);
+}
+
+// As root a rename would put a file in place of /dev/null.
+TEST(AtomicFile, LeavesPipesAndLinksInPlace) {
+  const Folder folder;
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(message_of<IoError>([&] { write_atomically(folder / "pipe", "x"); }),
+              HasSubstr("no regular file"));
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
+  write_file(folder / "real", "old");
+  std::filesystem::create_symlink("real", folder / "link");
+  write_atomically(folder / "link", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(read_file(folder / "real"), "new");
 }
 
 TEST(AtomicFile, ReadOnlyFolder) {
