@@ -7,13 +7,7 @@
 
 #include <sys/mman.h>
 
-#include <memory>
-#include <string>
-#include <string_view>
-#include <vector>
-
-#include "kernels/emulator/emulator.h"
-#include "kernels/emulator/fibre.h"
+#include "kernels/emulator/machine.h"
 #include "kernels/emulator/sanitize.h"
 
 namespace roentgen::emulator {
@@ -22,21 +16,6 @@ namespace {
 constexpr std::size_t arena_bytes = 128 * 1024, redzone = 128;
 constexpr std::size_t most_shared = 48 * 1024, most_slots = 64;
 constexpr unsigned most_threads = 1024;
-
-enum class State : std::uint8_t { unstarted, ready, running, at_barrier, at_warp, exited };
-
-struct Thread {
-  State state;
-  Index3 index;
-  Fibre* fibre;
-  // What it waits for: a barrier or a warp operation, and its operands.
-  WarpOp op;
-  std::uint8_t width;
-  int argument;
-  unsigned mask;
-  std::uint64_t value, result;
-  Site site;
-};
 
 // Not memset, which ThreadSanitizer would book as an access of the current thread.
 void fill_bytes(void* memory, std::uint8_t value, std::size_t bytes) {
@@ -50,80 +29,6 @@ std::size_t round_up(std::size_t bytes, std::size_t to) {
   return (bytes + to - 1) / to * to;
 }
 
-std::string place(Site site) {
-  return std::string(site.file) + ":" + std::to_string(site.line);
-}
-
-bool same_place(Site a, Site b) {
-  return a.line == b.line && std::string_view(a.file) == b.file;
-}
-
-// One for each OS thread that launches kernels.
-class Machine {
- public:
-  Machine();
-  ~Machine();
-
-  void run_grid(void (*body)(void*), void* arguments, const Index3& grid, const Index3& block);
-  void* shared_memory(const void* tag, std::size_t bytes, std::size_t alignment);
-  void block_barrier(Site site);
-  std::uint64_t warp_operation(WarpOp op, unsigned mask, std::uint64_t value, int argument, int width,
-                               Site site);
-  void fibre_main();
-
- private:
-  std::size_t number(const Thread& t) const { return static_cast<std::size_t>(&t - threads_.data()); }
-  std::string name(const Thread& t) const;
-  void run_block(const Index3& block);
-  void forget_shared();
-  void shuffle_order();
-  Fibre& fibre_for(Thread& t);
-  void switch_to(Fibre& to);
-  void become(Thread& t);
-  Thread* pick();
-  void park();
-  bool release_barrier();
-  void complete_warp_operation(const Thread& last, Thread* lanes);
-  std::size_t source_lane(const Thread& t, std::size_t lane) const;
-  [[noreturn]] void stop();
-  void abandon();
-  std::size_t identity_of(const Thread& t) const { return 1 + number(t) + parity_ * threads_.size(); }
-
-  void (*body_)(void*) = nullptr;
-  void* arguments_ = nullptr;
-  std::vector<Thread> threads_;
-  std::vector<unsigned> order_;
-  std::size_t position_ = 0, ready_ = 0, live_ = 0;
-  Thread* current_ = nullptr;
-  std::string error_;
-  std::uint64_t random_ = 1;
-
-  Fibre host_;
-  Fibre* fibre_ = &host_;  // the one running
-  std::vector<std::unique_ptr<Fibre>> fibres_;
-  std::vector<Fibre*> idle_;
-
-  struct Slot {
-    const void* tag;
-    void* memory;
-  };
-  std::vector<Slot> slots_;
-  std::byte* arena_ = nullptr;
-  std::size_t used_ = 0, shared_bytes_ = 0;
-
-  std::vector<unsigned> waiting_lanes_;  // of each warp, a mask
-
-  // ThreadSanitizer: an identity and a stack for each thread of two successive blocks, and what they
-  // synchronise on. Barriers alternate between two objects, or a fast thread's next arrival would order those
-  // that have not left the last one.
-  std::vector<void*> identities_;
-  std::vector<Fibre*> own_fibre_;
-  std::size_t parity_ = 0;
-  unsigned phase_ = 0;
-  std::vector<unsigned char> warp_phase_, warp_sync_;
-  char grid_started_ = 0, grid_done_ = 0, barrier_sync_[2] = {};
-};
-
 Machine& machine() {
   thread_local Machine instance;
   return instance;
@@ -134,6 +39,8 @@ constinit thread_local Machine* running = nullptr;
 void enter_fibre() {
   running->fibre_main();
 }
+
+}  // namespace
 
 Machine::Machine() {
   void* block = mmap(nullptr, arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -152,13 +59,6 @@ Machine::~Machine() {
   permit(arena_, arena_bytes);
   munmap(arena_, arena_bytes);
   for (std::size_t i = 1; i < identities_.size(); ++i) delete_identity(identities_[i]);
-}
-
-std::string Machine::name(const Thread& t) const {
-  const auto triple = [](const Index3& i) {
-    return "(" + std::to_string(i.x) + "," + std::to_string(i.y) + "," + std::to_string(i.z) + ")";
-  };
-  return "thread " + triple(t.index) + " of block " + triple(blockIdx);
 }
 
 void Machine::switch_to(Fibre& to) {
@@ -215,38 +115,6 @@ Thread* Machine::pick() {
     position_ = 0;
     if (ready_ == 0 && (live_ == 0 || !release_barrier())) return nullptr;
   }
-}
-
-// Nothing can run: every live thread must wait at one and the same barrier, and none may have returned.
-bool Machine::release_barrier() {
-  const Thread *first = nullptr, *gone = nullptr;
-  for (const Thread& t : threads_) {
-    if (t.state == State::exited) {
-      gone = &t;
-      continue;
-    }
-    if (t.state == State::at_warp) {
-      error_ = "divergent warp operation at " + place(t.site) + ": " + name(t) +
-               " waits for lanes of its mask that never arrive";
-      return false;
-    }
-    if (!first) first = &t;
-    if (!same_place(t.site, first->site)) {
-      error_ = "divergent __syncthreads: " + name(*first) + " waits at " + place(first->site) + " but " +
-               name(t) + " at " + place(t.site);
-      return false;
-    }
-  }
-  if (gone) {
-    error_ = "divergent __syncthreads: " + name(*first) + " waits at " + place(first->site) + " but " +
-             name(*gone) + " has returned";
-    return false;
-  }
-  for (Thread& t : threads_) t.state = State::ready;
-  ready_ = threads_.size();
-  if (options().order == Order::random) shuffle_order();
-  ++phase_;
-  return true;
 }
 
 void Machine::park() {
@@ -409,108 +277,6 @@ void* Machine::shared_memory(const void* tag, std::size_t bytes, std::size_t ali
   slots_.push_back({tag, memory});
   return memory;
 }
-
-void Machine::block_barrier(Site site) {
-  Thread& me = *current_;
-  me.state = State::at_barrier;
-  me.site = site;
-  char* sync = &barrier_sync_[phase_ & 1];
-  release(sync);
-  park();
-  acquire(sync);
-}
-
-std::size_t Machine::source_lane(const Thread& t, std::size_t lane) const {
-  const std::size_t width = t.width, low = lane / width * width;
-  const std::size_t by = static_cast<std::size_t>(t.argument);
-  switch (t.op) {
-    case WarpOp::shuffle:
-      return low + by % width;
-    case WarpOp::shuffle_down:
-      return lane + by >= low + width ? lane : lane + by;
-    case WarpOp::shuffle_xor:
-      return (lane ^ by) >= low + width ? lane : lane ^ by;
-    default:
-      return lane;
-  }
-}
-
-// The last lane to arrive does the work of all.
-void Machine::complete_warp_operation(const Thread& last, Thread* lanes) {
-  for (std::size_t lane = 0; lane < 32; ++lane) {
-    if (!(last.mask >> lane & 1)) continue;
-    const Thread& t = lanes[lane];
-    if (t.op != last.op || t.mask != last.mask || !same_place(t.site, last.site)) {
-      error_ = "divergent warp operation: " + name(last) + " is at " + place(last.site) + " but " + name(t) +
-               " at " + place(t.site);
-      stop();
-    }
-  }
-  for (std::size_t lane = 0; lane < 32; ++lane) {
-    if (!(last.mask >> lane & 1)) continue;
-    Thread& t = lanes[lane];
-    const std::size_t from = source_lane(t, lane);
-    if (!(last.mask >> from & 1)) {
-      error_ = "shuffle at " + place(t.site) + ": " + name(t) + " reads lane " + std::to_string(from) +
-               " outside its mask";
-      stop();
-    }
-    t.result = lanes[from].value;
-    if (&t != &last) {
-      t.state = State::ready;
-      ++ready_;
-    }
-  }
-}
-
-std::uint64_t Machine::warp_operation(WarpOp op, unsigned mask, std::uint64_t value, int argument, int width,
-                                      Site site) {
-  Thread& me = *current_;
-  const std::size_t i = number(me), lane = i % 32, warp = i / 32;
-  Thread* lanes = &threads_[warp * 32];
-  me.op = op;
-  me.width = static_cast<std::uint8_t>(width);
-  me.argument = argument;
-  me.mask = mask;
-  me.value = value;
-  me.site = site;
-  if (!(mask >> lane & 1)) {
-    error_ = "warp operation at " + place(site) + ": " + name(me) + " is not in its own mask";
-    stop();
-  }
-  for (std::size_t l = 0; l < 32; ++l) {
-    if ((mask >> l & 1) && lanes[l].state == State::exited) {
-      error_ = "warp operation at " + place(site) + ": the mask names lane " + std::to_string(l) +
-               ", which has returned (" + name(me) + ")";
-      stop();
-    }
-  }
-  me.state = State::at_warp;
-  waiting_lanes_[warp] |= 1u << lane;
-  // Masks that wait at once are disjoint, and so are their lowest lanes. Only __syncwarp orders memory.
-  const std::size_t group = warp * 32 + static_cast<std::size_t>(__builtin_ctz(mask));
-  unsigned char* sync = &warp_sync_[2 * group + (warp_phase_[group] & 1)];
-  if (op == WarpOp::sync) release(sync);
-  if ((waiting_lanes_[warp] & mask) == mask) {
-    complete_warp_operation(me, lanes);
-    waiting_lanes_[warp] &= ~mask;
-    ++warp_phase_[group];
-    me.state = State::running;
-  } else {
-    park();
-  }
-  if (op == WarpOp::sync) acquire(sync);
-  return me.result;
-}
-
-// Ends the grid from inside a kernel, with error_ set. The stack is abandoned, so the caller must own
-// nothing.
-void Machine::stop() {
-  switch_to(host_);
-  __builtin_unreachable();
-}
-
-}  // namespace
 
 Options& options() {
   thread_local Options instance;
