@@ -26,7 +26,8 @@ std::optional<fs::path> checkpoint_file(const TrainArgs& args) {
     if (args.resume == "auto" && !fs::exists(file)) return std::nullopt;
     return file;
   }
-  return fs::is_directory(args.resume) ? RunFolder{args.resume}.last() : fs::path(args.resume);
+  std::error_code error;  // of a path that may not be looked at; to read it will fail and say why
+  return fs::is_directory(args.resume, error) ? RunFolder{args.resume}.last() : fs::path(args.resume);
 }
 
 // Options that checkpoints do not keep, from the args.json beside it, if there is one.
