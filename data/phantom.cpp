@@ -27,7 +27,7 @@ void add_in_lungs(const Chest& chest, Canvas& canvas, const Weight& weight) {
 // Ground glass in patches along the chest wall of both lungs, mostly in their lower parts.
 void add_patches(const Chest& chest, Canvas& canvas, Draws& draws) {
   Canvas patches(canvas.size());
-  const float severity = draws.uniform(0.24f, 0.42f);
+  const float severity = draws.uniform(0.38f, 0.60f);
   for (int side = 0; side < 2; ++side) {
     const float sign = side == 0 ? -1.0f : 1.0f,
                 height = chest.dome[static_cast<std::size_t>(side)] - chest.apex;
@@ -43,13 +43,13 @@ void add_patches(const Chest& chest, Canvas& canvas, Draws& draws) {
   const Canvas texture = Canvas::noise(canvas.size(), 9, 3, draws);
   add_in_lungs(chest, canvas, [&](int row, int column, float, float) {
     const float ragged = std::clamp(0.85f + 1.5f * texture.at(row, column), 0.0f, 1.6f);
-    return 0.42f * std::tanh(patches.at(row, column) * ragged / 0.42f);
+    return 0.7f * std::tanh(patches.at(row, column) * ragged / 0.7f);
   });
 }
 
 // A net of fine lines all over both lungs, denser about the hila.
 void add_net(const Chest& chest, Canvas& canvas, Draws& draws) {
-  const float severity = draws.uniform(0.09f, 0.18f), haze = draws.uniform(0.03f, 0.10f);
+  const float severity = draws.uniform(0.16f, 0.28f), haze = draws.uniform(0.06f, 0.12f);
   const Canvas coarse = Canvas::noise(canvas.size(), draws.integer(17, 23), 2, draws);
   const Canvas fine = Canvas::noise(canvas.size(), draws.integer(34, 44), 1, draws);
   const Canvas where = Canvas::noise(canvas.size(), 4, 2, draws);
@@ -80,7 +80,7 @@ Image phantom(PhantomKind kind, int size, std::uint64_t seed, std::uint32_t inde
 
   // Fat, breasts and posture veil the lungs of the healthy and the ill by as much as a finding does.
   const Canvas veil = Canvas::noise(size, 3, 2, veil_draws);
-  const float depth = veil_draws.uniform(0.0f, 0.09f), everywhere = veil_draws.uniform(-0.03f, 0.07f);
+  const float depth = veil_draws.uniform(0.0f, 0.06f), everywhere = veil_draws.uniform(-0.03f, 0.04f);
   const float breasts = veil_draws.chance(0.4f) ? veil_draws.uniform(0.03f, 0.12f) : 0.0f;
   for (const float side : {-1.0f, 1.0f}) {
     canvas.add_spot({chest.midline + side * 0.5f * chest.width, chest.dome[0] - 0.02f}, {0.2f, 0.2f},
